@@ -1,0 +1,1 @@
+"""Tests: the vendor's own clients against the real server on the real ledger."""
