@@ -1,0 +1,1 @@
+"""Key policies: their documents and the decision made from them."""

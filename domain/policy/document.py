@@ -1,0 +1,121 @@
+"""Key policy documents: the default one, and what is refused when one is stored.
+
+Source: IAM User Guide, "IAM JSON policy elements"; KMS Developer Guide, "Key policies".
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.errors import LimitExceeded, MalformedPolicyDocument
+from domain.names import root_arn
+
+MOST_POLICY_BYTES = 32_768
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement of a key policy, as far as a decision about an account's root reads it.
+
+    `is_whole` is False when the statement has an element that is not evaluated yet (a condition,
+    NotAction, NotPrincipal, NotResource): an Allow then never matches and a Deny always does.
+    """
+
+    sid: str | None
+    allows: bool
+    principals: frozenset[str]
+    actions: tuple[str, ...]
+    names_the_key: bool
+    is_whole: bool
+
+
+def default_policy(account: str) -> str:
+    """The policy of a key that was created without one."""
+    statement = {
+        "Sid": "Enable IAM User Permissions",
+        "Effect": "Allow",
+        "Principal": {"AWS": root_arn(account)},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    return json.dumps(
+        {"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]},
+        separators=(",", ":"),
+    )
+
+
+def parse(text: str) -> tuple[Statement, ...]:
+    """The statements of a key policy.
+
+    Raises LimitExceeded above 32,768 bytes, MalformedPolicyDocument for what is not a policy.
+    """
+    if len(text.encode()) > MOST_POLICY_BYTES:
+        raise LimitExceeded(f"The key policy is larger than {MOST_POLICY_BYTES} bytes.")
+    document = _json_object(text)
+    statements = document.get("Statement")
+    if isinstance(statements, Mapping):
+        statements = [statements]
+    if not isinstance(statements, list) or not statements:
+        raise MalformedPolicyDocument("The policy has no Statement.")
+    return tuple(_statement(statement) for statement in statements)
+
+
+def _json_object(text: str) -> Json:
+    try:
+        document = json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError):
+        raise MalformedPolicyDocument("The policy is not valid JSON.") from None
+    if not isinstance(document, Mapping):
+        raise MalformedPolicyDocument("The policy is not a JSON object.")
+    return document
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate keys")
+    return members
+
+
+def _statement(statement: object) -> Statement:
+    if not isinstance(statement, Mapping):
+        raise MalformedPolicyDocument("A Statement is not a JSON object.")
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        raise MalformedPolicyDocument("The Effect of a statement must be Allow or Deny.")
+    for element in ("Principal", "Action", "Resource"):
+        if element in statement and f"Not{element}" in statement:
+            raise MalformedPolicyDocument(f"A statement has both {element} and Not{element}.")
+    if "Principal" not in statement and "NotPrincipal" not in statement:
+        raise MalformedPolicyDocument("A statement has no Principal.")
+    sid = statement.get("Sid")
+    return Statement(
+        sid=sid if isinstance(sid, str) else None,
+        allows=statement["Effect"] == "Allow",
+        principals=_principals(statement.get("Principal")),
+        actions=_texts(statement.get("Action"), "Action"),
+        names_the_key="*" in _texts(statement.get("Resource"), "Resource"),
+        is_whole=not {"Condition", "NotPrincipal", "NotAction", "NotResource"} & statement.keys(),
+    )
+
+
+def _principals(principal: object) -> frozenset[str]:
+    if principal is None:
+        return frozenset()
+    if principal == "*":
+        return frozenset({"*"})
+    if not isinstance(principal, Mapping):
+        raise MalformedPolicyDocument(
+            "Policy contains a statement with one or more invalid principals."
+        )
+    return frozenset(_texts(principal.get("AWS"), "Principal"))
+
+
+def _texts(value: object, element: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in values):
+        raise MalformedPolicyDocument(f"The {element} of a statement is not text.")
+    return tuple(values)
