@@ -14,14 +14,20 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from domain.errors import InvariantBroken
 from keystore import materials
 from ledger import schema
 from ledger.submission import Catalogue, Submission
 
-_INSERT_ROW = (
-    f"INSERT INTO {schema.TABLE} (originator_id, originator_version, topic, state)"  # noqa: S608 (a constant)
-    " VALUES (?, ?, ?, ?)"
+# Each call into SQLite gives up the interpreter's lock and has to win it back from a busy event
+# loop. One statement for many rows does so once: on one core that is worth 40 us per request.
+_ROWS_PER_STATEMENT = 128
+_ROW = "(?, ?, ?, ?, ?)"
+_INSERT = (
+    f"INSERT INTO {schema.TABLE}"  # noqa: S608 (a constant)
+    " (rowid, originator_id, originator_version, topic, state) VALUES "
+)
+_INSERT_ROWS = tuple(
+    _INSERT + ", ".join([_ROW] * number) for number in range(_ROWS_PER_STATEMENT + 1)
 )
 
 
@@ -73,7 +79,6 @@ class LedgerRecorder(SQLiteApplicationRecorder):
 
     def __init__(self, datastore: SQLiteDatastore, catalogue: Catalogue) -> None:
         super().__init__(datastore)
-        self.insert_events_statement = _INSERT_ROW
         self._catalogue = catalogue
 
     def construct_create_table_statements(self) -> list[str]:
@@ -95,12 +100,18 @@ class LedgerRecorder(SQLiteApplicationRecorder):
         after: int = 0,
     ) -> Sequence[int]:
         """Insert the rows of `submissions`, which must continue position `after` without a gap."""
-        positions = super()._insert_events(c, stored_events) or ()
-        if list(positions) != list(range(after + 1, after + 1 + len(stored_events))):
-            raise InvariantBroken(f"the rows after {after} were given positions {positions}")
+        cursor = plain(c)
+        positions = range(after + 1, after + 1 + len(stored_events))
+        values: list[object] = []
+        for position, row in zip(positions, stored_events, strict=True):
+            values += (position, row.originator_id, row.originator_version, row.topic, row.state)
+        columns = _ROW.count("?")
+        for start in range(0, len(values), _ROWS_PER_STATEMENT * columns):
+            part = values[start : start + _ROWS_PER_STATEMENT * columns]
+            cursor.execute(_INSERT_ROWS[len(part) // columns], part)
         for submission in submissions:
             if submission.events or submission.sealed or submission.destroyed:
-                self._insert_beside(plain(c), after, submission)
+                self._insert_beside(cursor, after, submission)
             after += submission.row_count
         return positions
 

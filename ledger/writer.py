@@ -1,14 +1,16 @@
 """The one thread that writes history, and its side on the event loop.
 
 Whatever arrives while a transaction is in flight shares the next one: one fsync for all of them,
-with no delay to configure.
+with no delay to configure. The loop makes the batches, after everything that is ready has run: a
+thread that took what it found would wake for the first call alone, and each wake-up costs the loop
+the interpreter's lock.
 """
 
 import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from sqlite3 import Cursor
 from typing import Any, Generic, TypeVar
 
@@ -69,11 +71,12 @@ class Writer:
         self._deadline_s = deadline_s
         self._on_news = on_news
         self.position = store.head
-        self._queue: SimpleQueue[_Entry | _Task[Any]] = SimpleQueue()
-        self._held: _Entry | _Task[Any] | None = None  # taken from the queue for the next batch
+        self._waiting: deque[_Entry | _Task[Any]] = deque()
+        self._seen = 0  # how many waited at the last look
+        self._dispatching = False  # a dispatch is due on the loop, or the thread is at work
+        self._given: SimpleQueue[list[_Entry] | _Task[Any]] = SimpleQueue()  # one at a time
         self._unresolved: deque[_Entry] = deque()  # in the order of their deadlines
         self._sweep_timer: asyncio.TimerHandle | None = None
-        self._taking = threading.Lock()  # between taking an entry and withdrawing it
         self._thread = threading.Thread(target=self._serve, name="ledger-writer", daemon=False)
         self._serving = True
         self._closed: str | None = "the ledger's writer has not started"
@@ -92,7 +95,7 @@ class Writer:
         if not self._thread.is_alive():
             return
         self._closed = "the ledger's writer has stopped"
-        self._queue.put(_Task(self._end, self._loop.create_future()))
+        self._enqueue(_Task(self._end, self._loop.create_future()))
         await self._ended.wait()
         self._thread.join()
         if self._sweep_timer is not None:
@@ -106,7 +109,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many calls wait for the next transaction."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     async def append(self, submission: Submission) -> int:
         """Store a submission durably: the position of its record.
@@ -117,12 +120,12 @@ class Writer:
         InvariantBroken when the submission is wrong in itself.
         """
         self._check_open()
-        if self._queue.qsize() >= self._queue_limit:
+        if len(self._waiting) >= self._queue_limit:
             raise LedgerUnavailable("too many calls wait for the ledger")
         deadline = self._loop.time() + self._deadline_s
         entry = _Entry(submission, self._loop.create_future(), deadline)
         self._unresolved.append(entry)
-        self._queue.put(entry)
+        self._enqueue(entry)
         if self._sweep_timer is None:
             self._sweep_timer = self._loop.call_at(deadline, self._sweep)
         return await entry.future
@@ -142,8 +145,46 @@ class Writer:
     async def _call(self, function: Callable[[], T]) -> T:
         self._check_open()
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Task(function, future))
+        self._enqueue(_Task(function, future))
         return await future
+
+    def _enqueue(self, item: _Entry | _Task[Any]) -> None:
+        self._waiting.append(item)
+        if not self._dispatching:
+            self._dispatching = True
+            self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        """Give the thread every entry that waits up to the next task, or one task."""
+        if self._seen < len(self._waiting) < LARGEST_BATCH_ROWS:
+            # The loop is still bringing calls: one more turn, and they share this transaction.
+            self._seen = len(self._waiting)
+            self._loop.call_soon(self._dispatch)
+            return
+        self._seen = 0
+        entries = self._take_entries()
+        if entries:
+            self._given.put(entries)
+        elif self._waiting and isinstance(task := self._waiting.popleft(), _Task):
+            self._given.put(task)
+        else:
+            self._dispatching = False
+
+    def _take_entries(self) -> list[_Entry]:
+        entries: list[_Entry] = []
+        row_count = 0
+        while self._waiting:
+            item = self._waiting[0]
+            if isinstance(item, _Task):
+                break
+            row_count += len(item.rows)
+            if entries and row_count > LARGEST_BATCH_ROWS:
+                break
+            self._waiting.popleft()
+            if not item.withdrawn:
+                item.taken = True
+                entries.append(item)
+        return entries
 
     def _check_open(self) -> None:
         reason = self._closed or self.failed
@@ -153,16 +194,19 @@ class Writer:
     def _sweep(self) -> None:
         """Refuse what is past its deadline; one timer for all, at the oldest one's deadline."""
         now = self._loop.time()
-        with self._taking:
-            while (entry := self._oldest_unresolved()) is not None and entry.deadline <= now:
+        while self._unresolved:
+            entry = self._unresolved[0]
+            if not entry.future.done():
+                if entry.deadline > now:
+                    break
                 entry.withdrawn = not entry.taken
                 entry.future.set_exception(LedgerUnavailable(_too_late(entry)))
-        self._sweep_timer = self._loop.call_at(entry.deadline, self._sweep) if entry else None
-
-    def _oldest_unresolved(self) -> _Entry | None:
-        while self._unresolved and self._unresolved[0].future.done():
             self._unresolved.popleft()
-        return self._unresolved[0] if self._unresolved else None
+        self._sweep_timer = (
+            self._loop.call_at(self._unresolved[0].deadline, self._sweep)
+            if self._unresolved
+            else None
+        )
 
     def _deliver(self, entries: Sequence[_Entry]) -> None:
         """News first, then results: a caller resumes in a process that knows of its own events."""
@@ -173,7 +217,10 @@ class Writer:
         finally:
             for entry in entries:
                 self._resolve(entry)
-            self._oldest_unresolved()  # forgets the others
+            while self._unresolved and self._unresolved[0].future.done():
+                self._unresolved.popleft()
+            # Behind the callers that have just been resolved: their answers leave first.
+            self._loop.call_soon(self._dispatch)
 
     def _tell(self, stored: Sequence[_Entry]) -> None:
         self.position += sum(len(entry.rows) for entry in stored)
@@ -200,42 +247,16 @@ class Writer:
 
     def _serve(self) -> None:
         while self._serving:
-            entries, task = self._take()
-            if entries:
-                self._store_entries(entries)
-                self._loop.call_soon_threadsafe(self._deliver, entries)
-            if task is not None:
-                self._run_task(task)
+            given = self._given.get()
+            if isinstance(given, _Task):
+                self._run_task(given)
+            else:
+                self._store_entries(given)
+                self._loop.call_soon_threadsafe(self._deliver, given)
         self._loop.call_soon_threadsafe(self._ended.set)
 
     def _end(self) -> None:
         self._serving = False
-
-    def _take(self) -> tuple[list[_Entry], _Task[Any] | None]:
-        """Wait for work, then take every entry that waits up to the next task, or one task."""
-        item = self._held or self._queue.get()
-        self._held = None
-        if isinstance(item, _Task):
-            return [], item
-        entries = [item]
-        row_count = len(item.rows)
-        while (found := self._next()) is not None:
-            if isinstance(found, _Task) or row_count + len(found.rows) > LARGEST_BATCH_ROWS:
-                self._held = found
-                break
-            entries.append(found)
-            row_count += len(found.rows)
-        with self._taking:
-            entries = [entry for entry in entries if not entry.withdrawn]
-            for entry in entries:
-                entry.taken = True
-        return entries, None
-
-    def _next(self) -> _Entry | _Task[Any] | None:
-        try:
-            return self._queue.get_nowait()
-        except Empty:
-            return None
 
     def _store_entries(self, entries: list[_Entry]) -> None:
         """Store them together; on a conflict by halves, so that it fails its own request alone."""
@@ -265,21 +286,20 @@ class Writer:
             entry.outcome = position
 
     def _run_task(self, task: _Task[Any]) -> None:
+        result, failure = None, None
         try:
             result = task.function()
         except Exception as error:  # noqa: BLE001 - the caller gets it, the thread goes on
-            self._loop.call_soon_threadsafe(_settle, task.future, None, error)
-        else:
-            self._loop.call_soon_threadsafe(_settle, task.future, result, None)
+            failure = error
+        self._loop.call_soon_threadsafe(self._settle, task.future, result, failure)
 
-
-def _settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+    def _settle(self, future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+        if not future.done():
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        self._loop.call_soon(self._dispatch)
 
 
 def _too_late(entry: _Entry) -> str:
