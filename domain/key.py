@@ -63,7 +63,9 @@ class Key:
 
     def check_allows(self, operation: str) -> None:
         """Raises Disabled or KMSInvalidState."""
-        key_states.check_allows(operation, self.state, self.arn)
+        refusal = key_states.refusal_of(operation, self.state)
+        if refusal is not None:
+            raise refusal(self.arn)
 
 
 def create(event: KeyCreated) -> Key:

@@ -59,8 +59,9 @@ REFUSED_STATES: Mapping[str, _States] = {
 """Operation, then state, then the refusal. A state that is not listed allows the operation."""
 
 
-def check_allows(operation: str, state: str, arn: str) -> None:
-    """Raises Disabled or KMSInvalidState. For UpdateAlias the state is that of the new key."""
-    refusal = REFUSED_STATES[operation].get(state)
-    if refusal is not None:
-        raise refusal(arn)
+def refusal_of(operation: str, state: str) -> Callable[[str], Refusal] | None:
+    """Makes the refusal from the key's ARN, where there is one.
+
+    For UpdateAlias the state is that of the new key.
+    """
+    return REFUSED_STATES[operation].get(state)

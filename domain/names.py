@@ -23,6 +23,7 @@ _UUID_DASHES = (8, 13, 18, 23)
 _UUID_LENGTH = 36
 _MULTI_REGION_LENGTH = 36
 _ARN_PARTS = 6
+_LONGEST_REGION = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,18 @@ def alias_arn(account: str, region: str, name: str) -> str:
 def root_arn(account: str) -> str:
     """The ARN of an account's root user."""
     return f"arn:aws:iam::{account}:root"
+
+
+def is_region(text: str) -> bool:
+    """Two or three words in lower case and a number, as in `us-gov-west-1`; at most 32 letters."""
+    *words, number = text.split("-")
+    return (
+        len(words) in (2, 3)
+        and len(text) <= _LONGEST_REGION
+        and text.isascii()
+        and number.isdigit()
+        and all(word.isalpha() and word.islower() for word in words)
+    )
 
 
 def is_key_id(text: str) -> bool:

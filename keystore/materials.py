@@ -80,19 +80,6 @@ def load(
     return _sealed(row) if row else None
 
 
-def find_by_prefix(
-    connection: Connection, account: str, owner_id: str, first_16_bytes_hex: str
-) -> str | None:
-    """Find the material id of an owner that begins with these 32 hex digits."""
-    # "g" sorts after every hex digit, so the range is exactly the ids with this beginning.
-    row = connection.execute(
-        "SELECT material_id FROM key_material WHERE account = ? AND owner_id = ?"
-        " AND material_id >= ? AND material_id < ?",
-        (account, owner_id, first_16_bytes_hex, first_16_bytes_hex + "g"),
-    ).fetchone()
-    return row[0] if row else None
-
-
 def rewrap_batch(cursor: Cursor, keyring: Keyring, limit: int) -> int:
     """Move at most `limit` rows of older epochs to the current one; 0 when none is left.
 

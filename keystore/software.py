@@ -36,7 +36,8 @@ class SoftwareKeyStore:
     """`keystore.port.KeyStore` in software; for the event loop's thread only.
 
     At most `capacity` keys are held unsealed, the least recently used leave first. `load` reads a
-    row of the material table; `monotonic` counts seconds.
+    row of the material table; `random` makes keys and `nonces` nonces, which are no secrets;
+    `monotonic` counts seconds.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class SoftwareKeyStore:
         *,
         capacity: int,
         random: Callable[[int], bytes],
+        nonces: Callable[[int], bytes],
         monotonic: Callable[[], float],
     ) -> None:
         self._keyring = keyring
         self._load = load
         self._capacity = capacity
         self._random = random
+        self._nonces = nonces
         self._monotonic = monotonic
         self._unsealed: OrderedDict[MaterialName, _Unsealed] = OrderedDict()
 
@@ -83,7 +86,7 @@ class SoftwareKeyStore:
         if len(plaintext) > ciphertext.PLAINTEXT_LIMIT_BYTES:
             raise InvariantBroken("the ciphertext would be too long to be decrypted")
         held = self._key(name)
-        return held.key.seal(held.start, self._random(NONCE_BYTES), context, plaintext)
+        return held.key.seal(held.start, self._nonces(NONCE_BYTES), context, plaintext)
 
     def decrypt(self, name: MaterialName, blob: bytes, context: bytes) -> bytes:
         """Open a blob of this material. Raises InvalidCiphertext, KeyUnavailable."""

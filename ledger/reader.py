@@ -40,6 +40,11 @@ class Reader:
         found = self._connection.execute(f"SELECT max(rowid) FROM {TABLE}").fetchone()[0]  # noqa: S608 (a constant)
         return found or 0
 
+    def first(self) -> int:
+        """The lowest position, 1 unless something is wrong; 1 in an empty ledger."""
+        found = self._connection.execute(f"SELECT min(rowid) FROM {TABLE}").fetchone()[0]  # noqa: S608 (a constant)
+        return 1 if found is None else int(found)
+
     def ends(self) -> tuple[int, int]:
         """The head, and the highest position ever given: equal unless newest rows were removed."""
         query = (

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.events import Event
 from keystore.port import SealedMaterial
@@ -30,8 +30,7 @@ class VersionedEvent:
     event: Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(NamedTuple):
     """The rows of one request: all of them are stored, or none.
 
     They are adjacent and in order, the record last. `destroyed` names (account, owner id).

@@ -96,6 +96,8 @@ def verify(
 
     `on_progress(position, head)` is called after each page.
     """
+    if (first := reader.first()) < 1:
+        raise Broken(first, "no row may stand before position 1")
     head, given = reader.ends()
     walk = _Walk(reader, start)
     while walk.position < head:

@@ -111,13 +111,13 @@ class Writer:
         """How many calls wait for the next transaction."""
         return len(self._waiting)
 
-    async def append(self, submission: Submission) -> int:
-        """Store a submission durably: the position of its record.
+    def append(self, submission: Submission) -> asyncio.Future[int]:
+        """Store a submission durably; the future gives the position of its record.
 
-        Raises Conflict when a version was taken, and LedgerUnavailable: at once when the queue is
-        full, after the deadline otherwise. In the latter case the transaction may be running: its
-        outcome is open. Being cancelled changes nothing of what is stored. Raises CodecError and
-        InvariantBroken when the submission is wrong in itself.
+        Raises LedgerUnavailable at once when the queue is full. Awaiting raises Conflict when a
+        version was taken, and LedgerUnavailable, after the deadline at the latest: then the
+        transaction may be running, and its outcome is open. Being cancelled changes nothing of
+        what is stored. Raises CodecError and InvariantBroken when the submission itself is wrong.
         """
         self._check_open()
         if len(self._waiting) >= self._queue_limit:
@@ -128,7 +128,7 @@ class Writer:
         self._enqueue(entry)
         if self._sweep_timer is None:
             self._sweep_timer = self._loop.call_at(deadline, self._sweep)
-        return await entry.future
+        return entry.future
 
     async def run(self, job: Callable[[Cursor], T]) -> T:
         """Run a maintenance job on the thread, in a transaction of its own, between two batches.

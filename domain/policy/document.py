@@ -4,7 +4,7 @@ Source: IAM User Guide, "IAM JSON policy elements"; KMS Developer Guide, "Key po
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.errors import LimitExceeded, MalformedPolicyDocument
@@ -14,20 +14,25 @@ MOST_POLICY_BYTES = 32_768
 
 Json = Mapping[str, object]
 
+_EVALUATED = frozenset(("Sid", "Effect", "Principal", "Action", "Resource"))
+# Only AWS can name a root user. The others are known to name somebody else.
+_KINDS_OF_PRINCIPAL = frozenset(("AWS", "Service", "Federated", "CanonicalUser"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One statement of a key policy, as far as a decision about an account's root reads it.
 
-    `is_whole` is False when the statement has an element that is not evaluated yet (a condition,
-    NotAction, NotPrincipal, NotResource): an Allow then never matches and a Deny always does.
+    `is_whole` is False when the statement lacks an element, or has one that is malformed or is not
+    evaluated (a condition, NotAction, NotPrincipal, NotResource, whatever has an unknown name): an
+    Allow then never matches and a Deny always does.
     """
 
     sid: str | None
     allows: bool
     principals: frozenset[str]
     actions: tuple[str, ...]
-    names_the_key: bool
+    resources: tuple[str, ...]
     is_whole: bool
 
 
@@ -90,14 +95,32 @@ def _statement(statement: object) -> Statement:
     if "Principal" not in statement and "NotPrincipal" not in statement:
         raise MalformedPolicyDocument("A statement has no Principal.")
     sid = statement.get("Sid")
+    actions = _texts(statement.get("Action"), "Action")
+    resources = _texts(statement.get("Resource"), "Resource")
     return Statement(
         sid=sid if isinstance(sid, str) else None,
         allows=statement["Effect"] == "Allow",
         principals=_principals(statement.get("Principal")),
-        actions=_texts(statement.get("Action"), "Action"),
-        names_the_key="*" in _texts(statement.get("Resource"), "Resource"),
-        is_whole=not {"Condition", "NotPrincipal", "NotAction", "NotResource"} & statement.keys(),
+        actions=actions,
+        resources=resources,
+        is_whole=(
+            statement.keys() <= _EVALUATED
+            and _names_somebody(statement.get("Principal"))
+            and _are_whole(actions, lambda action: ":" in action)
+            and _are_whole(resources, lambda arn: arn.startswith("arn:"))
+        ),
     )
+
+
+def _names_somebody(principal: object) -> bool:
+    if not isinstance(principal, Mapping):
+        return principal == "*"
+    return principal.keys() <= _KINDS_OF_PRINCIPAL and any(principal.values())
+
+
+def _are_whole(patterns: Sequence[str], is_name: Callable[[str], bool]) -> bool:
+    """Whether there are any, and each is `*` or looks like a name of its kind."""
+    return bool(patterns) and all(pattern == "*" or is_name(pattern) for pattern in patterns)
 
 
 def _principals(principal: object) -> frozenset[str]:

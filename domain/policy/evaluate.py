@@ -8,7 +8,8 @@ Source: IAM User Guide, "Policy evaluation logic"; KMS Developer Guide, "Default
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.names import root_arn
+from domain.names import KeyName, root_arn
+from domain.policy import glob
 from domain.policy.document import Statement
 
 
@@ -34,9 +35,9 @@ FOREIGN_KEY = Decision(is_allowed=False, by="none", statement=None, reason=_UNSE
 """A key of another account: existing and missing keys answer alike."""
 
 
-def decide(account: str, action: str, policy: Sequence[Statement]) -> Decision:
-    """May the root user of the key's own account perform `action` (as `kms:Encrypt`)?"""
-    matching = [statement for statement in policy if _matches(statement, account, action)]
+def decide(key: KeyName, action: str, policy: Sequence[Statement]) -> Decision:
+    """May the root user of the key's own account perform `action` (as `kms:Encrypt`) on it?"""
+    matching = [statement for statement in policy if _matches(statement, key, action)]
     for statement in matching:
         if not statement.allows:
             return Decision(
@@ -51,33 +52,27 @@ def decide(account: str, action: str, policy: Sequence[Statement]) -> Decision:
     return Decision(is_allowed=False, by="none", statement=None, reason=reason)
 
 
-def _matches(statement: Statement, account: str, action: str) -> bool:
+def _matches(statement: Statement, key: KeyName, action: str) -> bool:
+    """What is in doubt never allows and always denies."""
     if not statement.is_whole:
         return not statement.allows
-    named = statement.principals & {"*", account, root_arn(account)}
+    names = _is_named if statement.allows else _may_be_named
     return (
-        bool(named)
-        and statement.names_the_key
-        and any(_covers(pattern.lower(), action.lower()) for pattern in statement.actions)
+        any(names(one, key.account, root_arn(key.account)) for one in statement.principals)
+        and any(names(one, key.arn) for one in statement.resources)
+        and any(glob.matches(one.lower(), action.lower()) for one in statement.actions)
     )
 
 
-def _covers(pattern: str, action: str) -> bool:
-    """Whether an action pattern covers an action. Linear: the pieces are sought left to right."""
-    if "?" in pattern:
-        return False
-    pieces = pattern.split("*")
-    if len(pieces) == 1:
-        return pattern == action
-    first, *middle, last = pieces
-    if len(action) < len(first) + len(last):
-        return False
-    if not action.startswith(first) or not action.endswith(last):
-        return False
-    at, end = len(first), len(action) - len(last)
-    for piece in middle:
-        at = action.find(piece, at, end)
-        if at < 0:
-            return False
-        at += len(piece)
-    return True
+def _is_named(pattern: str, *names: str) -> bool:
+    return pattern == "*" or pattern in names
+
+
+def _may_be_named(pattern: str, *names: str) -> bool:
+    """Whether a pattern is not certain to mean something else.
+
+    IAM fills in the parts that an incomplete ARN lacks, with `*`, and policy variables with what
+    the request has. Source: IAM User Guide, "IAM JSON policy elements: Resource".
+    """
+    patterns = (pattern, f"{pattern}:*")
+    return "${" in pattern or any(glob.matches(one, name) for one in patterns for name in names)

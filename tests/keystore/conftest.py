@@ -66,7 +66,9 @@ def store(keyring: Keyring, connection: sqlite3.Connection, seconds: Seconds) ->
     def load(account: str, owner_id: str, material_id: str) -> SealedMaterial | None:
         return materials.load(connection, account, owner_id, material_id)
 
-    return SoftwareKeyStore(keyring, load, capacity=3, random=os.urandom, monotonic=seconds)
+    return SoftwareKeyStore(
+        keyring, load, capacity=3, random=os.urandom, nonces=os.urandom, monotonic=seconds
+    )
 
 
 @pytest.fixture

@@ -90,7 +90,9 @@ def test_an_older_copy_of_the_database_does_not_open_with_the_new_keyring(
     def load(account: str, owner_id: str, material_id: str) -> SealedMaterial | None:
         return materials.load(copy, account, owner_id, material_id)
 
-    store = SoftwareKeyStore(keyring, load, capacity=1, random=os.urandom, monotonic=seconds)
+    store = SoftwareKeyStore(
+        keyring, load, capacity=1, random=os.urandom, nonces=os.urandom, monotonic=seconds
+    )
     with pytest.raises(KeyUnavailable):
         store.encrypt(name, b"plaintext", b"")
     copy.close()

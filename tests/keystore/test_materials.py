@@ -64,20 +64,12 @@ def test_a_deletion_takes_every_row_of_the_owner_and_no_other(
     assert materials.one_per_epoch(connection) == [other]
 
 
-def test_a_material_is_found_by_its_first_16_bytes(connection: sqlite3.Connection) -> None:
-    for material_id in ("ab" * 32, "ab" * 15 + "ac" + "00" * 16):
-        materials.insert(connection.cursor(), replace(ROW, material_id=material_id))
-    assert materials.find_by_prefix(connection, ACCOUNT, KEY_ID, "ab" * 16) == "ab" * 32
-    assert materials.find_by_prefix(connection, ACCOUNT, KEY_ID, "ad" * 16) is None
-    assert materials.find_by_prefix(connection, ACCOUNT, OTHER_KEY_ID, "ab" * 16) is None
-
-
 def test_a_look_up_reads_no_other_rows(connection: sqlite3.Connection) -> None:
-    used = "(account=? AND owner_id=? AND material_id>? AND material_id<?)"
+    used = "(account=? AND owner_id=? AND material_id=?)"
     plans = connection.execute(
         "EXPLAIN QUERY PLAN SELECT blob FROM key_material"
-        " WHERE account = ? AND owner_id = ? AND material_id >= ? AND material_id < ?",
-        ("", "", "", ""),
+        " WHERE account = ? AND owner_id = ? AND material_id = ?",
+        ("", "", ""),
     ).fetchall()
     assert [plan[3] for plan in plans] == [f"SEARCH key_material USING PRIMARY KEY {used}"]
 

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Coroutine
 
 from domain.events import Event
 from tests.ledger.samples import RowPerEvent
@@ -35,8 +34,7 @@ class HoldingAlias(RowPerEvent):
         self.barrier.hold()
 
 
-async def started(*coroutines: Coroutine[object, object, int]) -> list[asyncio.Task[int]]:
-    """The tasks of these coroutines, each having run to its first wait."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+async def started(*appends: asyncio.Future[int]) -> list[asyncio.Future[int]]:
+    """The appends, once the loop has had a turn to begin them."""
     await asyncio.sleep(0)
-    return tasks
+    return list(appends)

@@ -1,7 +1,6 @@
 """What every store of the ledger does: a backend's tests inherit this class."""
 
 import sqlite3
-from dataclasses import replace
 
 import pytest
 
@@ -97,22 +96,22 @@ class StoreContract:
     def test_sealed_material_comes_and_goes_in_the_transaction_of_its_event(
         self, store: LedgerStore
     ) -> None:
-        insert(store, replace(with_alias(1, "a"), sealed=(sealed(),)))
+        insert(store, with_alias(1, "a")._replace(sealed=(sealed(),)))
         assert is_sealed(store)
-        insert(store, replace(plain(2), destroyed=((ACCOUNT, KEY_ID),)))
+        insert(store, plain(2)._replace(destroyed=((ACCOUNT, KEY_ID),)))
         assert not is_sealed(store)
 
     def test_sealed_material_of_a_batch_that_fails_is_not_stored(self, store: LedgerStore) -> None:
         with pytest.raises(Conflict):
-            insert(store, replace(plain(1), sealed=(sealed(),)), plain(1))
+            insert(store, plain(1)._replace(sealed=(sealed(),)), plain(1))
         assert not is_sealed(store)
 
     def test_material_that_is_already_there_is_no_conflict_but_a_broken_invariant(
         self, store: LedgerStore
     ) -> None:
-        insert(store, replace(plain(1), sealed=(sealed(),)))
+        insert(store, plain(1)._replace(sealed=(sealed(),)))
         with pytest.raises(InvariantBroken):
-            insert(store, replace(plain(2), sealed=(sealed(),)))
+            insert(store, plain(2)._replace(sealed=(sealed(),)))
         assert store.head == 1
 
     def test_a_job_is_a_transaction_of_its_own(self, store: LedgerStore) -> None:

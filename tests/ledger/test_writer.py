@@ -177,17 +177,18 @@ def test_a_submission_that_cannot_be_written_down_is_refused_at_once(
     asyncio.run(scenario())
 
 
+def newest_position(cursor: sqlite3.Cursor) -> object:
+    return cursor.execute("SELECT max(rowid) FROM stored_events").fetchone()
+
+
 def test_a_job_runs_between_batches_and_gives_its_result(store: LedgerStore, news: News) -> None:
     async def scenario() -> None:
         async with running(store, news) as writer:
-            before, job, after = await asyncio.gather(
-                writer.append(plain(1)),
-                writer.run(
-                    lambda cursor: cursor.execute("SELECT max(rowid) FROM stored_events").fetchone()
-                ),
-                writer.append(plain(2)),
-            )
-            assert (before, job, after) == (1, (1,), 2)
+            before = writer.append(plain(1))
+            job = asyncio.create_task(writer.run(newest_position))
+            await asyncio.sleep(0)  # the job is in the queue
+            after = writer.append(plain(2))
+            assert await asyncio.gather(before, job, after) == [1, (1,), 2]
 
     asyncio.run(scenario())
 

@@ -1,0 +1,1 @@
+"""Handlers that change something or use a key."""

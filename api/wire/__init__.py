@@ -1,0 +1,1 @@
+"""Bytes to calls and outcomes to bytes, one module per dialect."""
