@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import ssl
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -93,6 +94,7 @@ def serve(
     if not (settings.data / LEDGER_FILE).exists():
         raise StartRefused(f"{settings.data} is not a data directory; make one: `keytrail init`")
     forbid_core_dumps()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     _check_tls(settings)
     with exclusive(settings.data), _listen(settings) as listening:
         keytrail = _opened(settings, clock)

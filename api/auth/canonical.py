@@ -44,11 +44,10 @@ def canonical_request(
         b"/" if request.path == b"/" else _canonical_path(request.path),
         _canonical_query(request.query) if request.query else b"",
     ]
-    for name in names:
-        value = headers.get(name)
-        if value is None:
-            raise InvalidSignature(MISMATCH)
-        lines.append(name + b":" + trimmed(value))
+    try:
+        lines += [name + b":" + trimmed(headers[name]) for name in names]
+    except KeyError:
+        raise InvalidSignature(MISMATCH) from None
     # The body's own hash, never one that a header claims.
     lines += (b"", signed_headers, sha256(request.body))
     return b"\n".join(lines)

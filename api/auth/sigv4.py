@@ -37,6 +37,9 @@ TERMINATOR = b"aws4_request"
 TOLERANCE = timedelta(minutes=5)
 INSTANT_LENGTH = len("20261121T201000Z")
 LONGEST_ACCESS_KEY_ID = 128
+ACCESS_KEY_KINDS = (b"AKIA", b"ASIA")
+SHORTEST_CLAIM = 16
+LONGEST_CLAIM = 32
 LONGEST_ECHO = 128
 MOST_DATES = 64
 
@@ -192,13 +195,17 @@ def _put(held: dict[Name, Value], name: Name, value: Value, capacity: int) -> No
 
 
 def claimed_access_key_id(headers: Headers) -> str | None:
-    """Return the access key id that a request names, unproven: 16 to 128 letters and digits."""
+    """Return the access key id that a request names, unproven, if it looks like one.
+
+    Whoever swaps the two halves of a credential sends the secret here: that is not written down.
+    """
     for name, value in headers:
         if name == b"authorization":
             _, _, credential = value.partition(b"Credential=")
-            access_key_id = credential[: LONGEST_ACCESS_KEY_ID + 1].partition(b"/")[0]
-            long_enough = 16 <= len(access_key_id) <= LONGEST_ACCESS_KEY_ID
-            return access_key_id.decode() if long_enough and access_key_id.isalnum() else None
+            claimed = credential[: LONGEST_CLAIM + 1].partition(b"/")[0]
+            is_like_one = claimed[:4] in ACCESS_KEY_KINDS and len(claimed) <= LONGEST_CLAIM
+            is_like_one = is_like_one and claimed.isalnum() and claimed.isupper()
+            return claimed.decode() if is_like_one and len(claimed) >= SHORTEST_CLAIM else None
     return None
 
 
@@ -304,7 +311,7 @@ def _scope(claim: _Claim, service: str) -> _Scope:
     if len(elements) != 5:
         raise IncompleteSignature(
             "Credential must have exactly 5 slash-delimited elements, e.g. "
-            f"keyid/date/region/service/term, got '{_echo(claim.credential)}'"
+            f"keyid/date/region/service/term, got {len(elements)}"
         )
     access_key_id, date, region, _, _ = elements
     defects = " ".join(_scope_defects(elements, claim.date, service))

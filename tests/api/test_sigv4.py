@@ -118,8 +118,14 @@ def verifier(
 
 
 def refusal(request: SignedRequest, kind: type[Refusal]) -> str:
+    """Why it is refused: first by a verifier that knows nothing, then by one with memories."""
+    subject = verifier()
+    with pytest.raises(kind) as fresh:
+        subject.verify(request, "kms")
+    subject.verify(signed(), "kms")
     with pytest.raises(kind) as caught:
-        verifier().verify(request, "kms")
+        subject.verify(request, "kms")
+    assert caught.value.message == fresh.value.message
     return caught.value.message
 
 
@@ -382,6 +388,7 @@ def test_the_claimed_access_key_is_read_without_proof() -> None:
         b"AWS4-HMAC-SHA256 Credential=" + b"A" * 129 + b"/20261121",
         b"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPL\xc3/20261121",
         b"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7<EXAMPLE>/20261121",
+        b"AWS4-HMAC-SHA256 Credential=wJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEY/20261121",
     ],
 )
 def test_what_is_no_access_key_id_is_not_claimed(authorization: bytes) -> None:
