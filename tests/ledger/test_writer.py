@@ -188,7 +188,7 @@ def test_a_job_runs_between_batches_and_gives_its_result(store: LedgerStore, new
             job = asyncio.create_task(writer.run(newest_position))
             await asyncio.sleep(0)  # the job is in the queue
             after = writer.append(plain(2))
-            assert await asyncio.gather(before, job, after) == [1, (1,), 2]
+            assert [await before, await job, await after] == [1, (1,), 2]
 
     asyncio.run(scenario())
 
