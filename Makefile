@@ -41,7 +41,7 @@ check: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest tests/test_tidy.py tests/test_docs.py
 
 coverage: .venv/test.stamp
