@@ -108,7 +108,20 @@ class Gate:
                 continue
             except LedgerUnavailable:
                 break
+            except Exception as error:  # noqa: BLE001 (what cannot be stored is recorded as that)
+                self._log_failure(trace, error)
+                return await self._refuse(trace)
         return self._unavailable(trace)
+
+    async def _refuse(self, trace: Trace) -> Reply:
+        """Record the bare refusal of a call whose own record or change could not be stored."""
+        trace.outcome = trace.request = trace.found = None
+        trace.refusal = KMSInternal(_FAILED)
+        try:
+            return self._reply(trace, await self._append(self._record(trace), None))
+        except Exception as error:  # noqa: BLE001 (then nothing at all may be said)
+            self._log_failure(trace, error)
+            return self._unavailable(trace)
 
     def _attempt(self, trace: Trace) -> Outcome | None:
         """One way down. Raises a Refusal at the first step that refuses; None when it must wait."""

@@ -97,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Keys and aliases whose catalogue rows are held in memory.",
             extra={"unit": "entries"},
         ),
-    ] = 100_000
+    ] = 20_000
     unsealed_keys: Annotated[
         int,
         Meta(
