@@ -99,6 +99,8 @@ class Gate:
                 trace.refusal = None
             except Refusal as refusal:
                 trace.outcome, trace.refusal = None, refusal
+            except LedgerUnavailable:
+                break
             except Exception as error:  # noqa: BLE001 (a bug is recorded and answered, never lost)
                 self._log_failure(trace, error)
                 trace.outcome, trace.refusal = None, KMSInternal(_FAILED)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.outcome import Outcome
+from domain.errors import LedgerUnavailable
 
 
 class InFlight:
@@ -26,7 +27,10 @@ class InFlight:
         return next(iter(streams(outcome) & self._claimed), None)
 
     async def wait(self, stream: str) -> None:
-        """Wait for a turn at the stream. Whoever had one must claim it, or pass it on."""
+        """Wait for a turn at the stream. Whoever had one must claim it, or pass it on.
+
+        Raises LedgerUnavailable when the append before it failed for want of the ledger.
+        """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(stream, deque()).append(turn)
         try:
@@ -56,10 +60,20 @@ class InFlight:
         self._claimed |= held
         try:
             yield
+        except LedgerUnavailable as error:
+            # Else each of them would wait out a deadline of its own, one after the other.
+            for stream in held:
+                self._refuse_all(stream, error)
+            raise
         finally:
             self._claimed -= held
             for stream in held:
                 self.pass_on(stream)
+
+    def _refuse_all(self, stream: str, error: LedgerUnavailable) -> None:
+        for turn in self._waiting.pop(stream, ()):
+            if not turn.done():
+                turn.set_exception(LedgerUnavailable(*error.args))
 
 
 def streams(outcome: Outcome) -> frozenset[str]:
