@@ -41,7 +41,7 @@ ACCESS_KEY_KINDS = (b"AKIA", b"ASIA")
 SHORTEST_CLAIM = 16
 LONGEST_CLAIM = 32
 LONGEST_ECHO = 128
-MOST_DATES = 64
+MOST_DATES = 1024  # more than the seconds of the ten minutes that can be valid
 
 NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
 
