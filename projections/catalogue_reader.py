@@ -31,17 +31,19 @@ _ALIAS = (
     f"SELECT {ALIAS_COLUMNS} FROM alias_span"  # noqa: S608 (constant)
     " WHERE account = ? AND region = ? AND name = ? ORDER BY from_position DESC LIMIT 1"
 )
+# Left to itself, SQLite takes the primary key and walks through every alias of the account.
 _ALIASES = (
-    f"SELECT {ALIAS_COLUMNS} FROM alias_span"  # noqa: S608 (constant)
+    f"SELECT {ALIAS_COLUMNS} FROM alias_span INDEXED BY alias_by_name"  # noqa: S608 (constant)
     " WHERE account = ? AND region = ? AND name > ? AND to_position IS NULL ORDER BY name LIMIT ?"
 )
 _ALIASES_OF_KEY = (
-    f"SELECT {ALIAS_COLUMNS} FROM alias_span WHERE account = ? AND region = ?"  # noqa: S608 (constant)
-    " AND key_id = ? AND name > ? AND to_position IS NULL ORDER BY name LIMIT ?"
+    f"SELECT {ALIAS_COLUMNS} FROM alias_span INDEXED BY alias_by_key"  # noqa: S608 (constant)
+    " WHERE account = ? AND region = ? AND key_id = ? AND name > ? AND to_position IS NULL"
+    " ORDER BY name LIMIT ?"
 )
 _NUMBER_OF_ALIASES = (
-    "SELECT COUNT(*) FROM alias_span WHERE account = ? AND region = ? AND key_id = ?"
-    " AND to_position IS NULL"
+    "SELECT COUNT(*) FROM alias_span INDEXED BY alias_by_key"
+    " WHERE account = ? AND region = ? AND key_id = ? AND to_position IS NULL"
 )
 _TAGS = (
     "SELECT tag_key, tag_value, place FROM tag_span WHERE account = ? AND region = ?"
