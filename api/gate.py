@@ -105,7 +105,7 @@ class Gate:
                 self._log_failure(trace, error)
                 trace.outcome, trace.refusal = None, KMSInternal(_FAILED)
             try:
-                return self._reply(trace, await self._append(self._record(trace), trace.outcome))
+                position = await self._append(self._record(trace), trace.outcome)
             except Conflict:
                 continue
             except LedgerUnavailable:
@@ -113,6 +113,8 @@ class Gate:
             except Exception as error:  # noqa: BLE001 (what cannot be stored is recorded as that)
                 self._log_failure(trace, error)
                 return await self._refuse(trace)
+            # Outside: what fails from here on must not be recorded a second time.
+            return self._reply(trace, position)
         return self._unavailable(trace)
 
     async def _refuse(self, trace: Trace) -> Reply:
@@ -120,10 +122,11 @@ class Gate:
         trace.outcome = trace.request = trace.found = None
         trace.refusal = KMSInternal(_FAILED)
         try:
-            return self._reply(trace, await self._append(self._record(trace), None))
+            position = await self._append(self._record(trace), None)
         except Exception as error:  # noqa: BLE001 (then nothing at all may be said)
             self._log_failure(trace, error)
             return self._unavailable(trace)
+        return self._reply(trace, position)
 
     def _attempt(self, trace: Trace) -> Outcome | None:
         """One way down. Raises a Refusal at the first step that refuses; None when it must wait."""
