@@ -228,7 +228,7 @@ class Writer:
             self._on_news(self.position, [entry.submission for entry in stored])
         except Exception as error:
             # What this process believes is no longer what is stored: no answer may rest on it.
-            self._news_failed = f"news of the ledger could not be applied: {error!r}"
+            self._news_failed = f"news of the ledger could not be applied: {type(error).__name__}"
             raise
 
     def _resolve(self, entry: _Entry) -> None:
